@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 from core.calls import Gate
 from core.leases import Work
@@ -16,6 +17,8 @@ from core.timers import LEASE as TIMERS
 from core.timers import Timers
 
 log = logging.getLogger("frontdesk.duties")
+RETENTION = "retention"
+FORGET_EVERY = timedelta(minutes=10)
 SWEEP = "sweep"
 SWEEP_SECONDS = 5.0
 WakeOf = Callable[[str], asyncio.Event]
@@ -38,6 +41,7 @@ def duties(
         wake=wake_of(TIMERS),
     )
     found[TIMERS] = lambda _: timers.run()
+    found[RETENTION] = lambda _: _forget(services)
     if handoff is not None and handoff.sweeps:
         found[SWEEP] = lambda _: _sweep(handoff.sweeps)
     return found
@@ -60,6 +64,20 @@ def _sending(services: Services, inbox: str, channel: Channel, wake_of: WakeOf, 
         await sender.run()
 
     return work
+
+
+async def _forget(services: Services) -> None:
+    """Delete what is kept for a time only, chunk by chunk, and look again in ten minutes."""
+    clock = services.clock
+    while True:
+        try:
+            gone = 1
+            while gone:
+                gone = await services.rooms.prune(clock.now())
+        except Exception:
+            # A busy store: nothing is lost by forgetting later.
+            log.exception("retention failed")
+        await clock.wait_until(clock.now() + FORGET_EVERY)
 
 
 async def _sweep(sweeps: Sequence[Callable[[], Awaitable[None]]]) -> None:

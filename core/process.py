@@ -105,10 +105,10 @@ class Process:
 
     def _open_rooms(self) -> Rooms:
         section = self.config.frontdesk
-        url = section.database.first
+        url, relaxed = section.database.first, section.durability == "relaxed"
         kind = store_kind(self.hooks, url)
         try:
-            rooms = kind.open(url, clock=self.clock, relaxed=section.durability == "relaxed")
+            rooms = kind.open(url, clock=self.clock, relaxed=relaxed)
         except FrontdeskError as error:
             raise CannotServe(str(error)) from error
         problem = rooms.check()
@@ -221,8 +221,9 @@ class Process:
         people = self.rooms.people
         known = tuple(row.name for row in await people.inboxes())
         unit = declared(self.config, known, has_topics=bool(await people.topics()))
-        detached = cast("tuple[str, ...]", await self.writer.ask(unit, urgent=True))
-        self._detached = frozenset(detached)
+        self._detached = frozenset(
+            cast("tuple[str, ...]", await self.writer.ask(unit, urgent=True))
+        )
 
     async def stop(self) -> None:
         """Stop taking, let calls end, give leases back, write what waits, close."""

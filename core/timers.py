@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 from typing_extensions import override
 
 from core.clock import SystemClock
-from core.errors import Refused
+from core.errors import Faulty, Refused
 from core.models.people import Job, Timer
 from core.models.row import Key, Row
 from core.ports.reading import Jobs
@@ -27,6 +28,8 @@ log = logging.getLogger("frontdesk.timers")
 replace = msgspec.structs.replace
 LEASE = "timers"
 POLL = timedelta(seconds=2)
+AGAIN = timedelta(minutes=1)
+TRIES = 5
 
 
 def set_timer(world: World, kind: str, subject: str, due_at: datetime) -> list[Row]:
@@ -82,6 +85,32 @@ class Fire(Ask, frozen=True, kw_only=True):
         return replace(decision, rows=(*rows, *decision.rows))
 
 
+class Missed(Ask, frozen=True, kw_only=True):
+    """What a timer stands for failed: look again in a minute, and after five times never."""
+
+    job: str
+    problem: str
+
+    @override
+    def needs(self) -> Iterable[Key | View]:
+        """The job."""
+        return ((Job, self.job),)
+
+    def decide(self, world: World) -> Decision:
+        """Put it off, or list it among the dead."""
+        job = world.get(Job, self.job)
+        if job is None or job.state != "open":
+            return NOTHING
+        after = replace(job, tries=job.tries + 1, due_at=world.now + AGAIN, note=self.problem)
+        if after.tries < TRIES:
+            return Decision(rows=(after,))
+        rows: list[Row] = [replace(after, state="dead")]
+        timer = world.get(Timer, job.kind, job.subject)
+        if timer is not None and timer.job == job.id:
+            rows.append(replace(timer, job=None))
+        return Decision(rows=tuple(rows))
+
+
 Handlers = Mapping[str, Callable[[str], Unit]]
 
 
@@ -127,3 +156,8 @@ class Timers:
             await self._writer.ask(Fire(job=job.id, unit=handler(job.subject)))
         except Refused as refusal:
             log.warning("a timer must wait: %s", refusal.message)
+        except Faulty as fault:
+            # The others must ring: this one steps back, and is given up after a few tries.
+            log.exception("a timer failed: %s", job.kind)
+            with suppress(Refused, Faulty):
+                await self._writer.ask(Missed(job=job.id, problem=str(fault)))

@@ -217,8 +217,9 @@ class Writer:
         return fault if outcome is not None and outcome.error is None else Unavailable()
 
     def _batch(self, items: list[_Item]) -> None:
-        deadline = time.monotonic() + BATCH_SECONDS
         begun = self._store.begin(lane=self._lane)
+        # Counted from here: waiting for another process's batch must not shorten this one.
+        deadline = time.monotonic() + BATCH_SECONDS
         world = self._world
         world.begin(begun.now, begun.stamp, fresh=self._lane != 1 or begun.version != self._version)
         self._version = -1

@@ -17,15 +17,19 @@ from core.ops import Backup, Replay, Why
 from core.process import store_kind
 
 
-def migrate(path: Path) -> None:
-    """Take the missing steps; on SQLite behind a copy, and only while nothing else runs."""
+def migrate(path: Path, *, quiet: bool = False) -> None:
+    """Take the missing steps; on SQLite behind a copy, and only while nothing else runs.
+
+    `quiet` = say nothing when there was nothing to do.
+    """
     logs.set_up(level="warning")
     with say.starting():
         config = load(path)
         url = config.frontdesk.database.first
         kind = store_kind(Hooks(import_plugins(config)), url)
         if kind.is_current(url):
-            say.line("The schema is up to date.")
+            if not quiet:
+                say.line("The schema is up to date.")
             return
         copies: list[Path] = []
 

@@ -1,4 +1,4 @@
-"""`frontdesk init`: the file, the key, the first admin."""
+"""`frontdesk init`: the file, the key, the schema, the first admin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from core.cli import say
 from core.cli.agents import ask_password, read_password, tell_inboxes
+from core.cli.data import migrate
 from core.cli.store import ask
 from core.config import load
 from core.ops import AddAgent, Agents
@@ -23,6 +24,7 @@ def init(config: Path, *, email: str | None, name: str, password_stdin: bool) ->
     write_config(config)
     with say.starting():
         load(config, create_key=True)
+    migrate(config, quiet=True)
     admins = [one for one in ask(config, Agents()) if one["role"] == "admin"]
     if admins and email is None:
         say.line(f"There is an admin: {admins[0]['email']}. More: {say.COMMAND} agent add")

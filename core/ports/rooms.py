@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,6 +39,9 @@ class Rooms(Protocol):
 
     def check(self) -> str | None:
         """Return why this database cannot be served (schema, durability), None when it can."""
+
+    async def prune(self, now: datetime) -> int:
+        """Delete one chunk of what is kept for a time only; return how many rows went."""
 
     async def close(self) -> None:
         """Close the readers."""

@@ -8,6 +8,7 @@ store is locked by somebody else.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from itertools import count
@@ -29,7 +30,7 @@ from core.ports.store import Begun, Loaded, Store
 from core.testing.desks import BORN
 from core.units import Event, Unit
 from core.views import View
-from core.writer import Committed, Writer
+from core.writer import BATCH_SECONDS, Committed, Writer
 
 PRODUCT = "acme"
 INBOXES = ("shop", "desk")
@@ -140,6 +141,16 @@ class LosesAnswer(Wrapped):
             raise StoreLost("the network ate it")
 
 
+class SlowToBegin(Wrapped):
+    """Another process holds the counter row for longer than a batch may take."""
+
+    @override
+    def begin(self, *, lane: int) -> Begun:
+        """Wait as its lock would."""
+        time.sleep(2 * BATCH_SECONDS)
+        return super().begin(lane=lane)
+
+
 class WriterSuite:
     """The writer over a real store."""
 
@@ -181,6 +192,14 @@ class WriterSuite:
         kept = await rooms.jobs.webhook("w1")
         assert kept is not None
         assert (kept[0].state, list(kept[1])) == ("failed", [1])
+
+    async def test_waiting_for_the_lock_shortens_no_batch(self, rooms: Rooms) -> None:
+        """Two processes would write one unit a commit, each waiting for the other."""
+        await declare(rooms)
+        seen: list[Committed] = []
+        async with writing(SlowToBegin(rooms.store(lane=1)), seen=seen) as writer:
+            await writer.ask_all([message(f"m{n}") for n in range(24)])
+        assert len(seen) < 12
 
     async def test_numbers_have_no_gap_after_a_refusal(self, rooms: Rooms) -> None:
         """What was rolled back took no number with it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from plugins.sql.feed import SqlFeed
 from plugins.sql.jobs import SqlJobs
 from plugins.sql.migrate import is_current
 from plugins.sql.people import SqlPeople
+from plugins.sql.prune import prune
 from plugins.sql.reader import THREADS, Reader
 from plugins.sql.store import SqlStore
 
@@ -33,7 +35,7 @@ class SqlRooms:
         self._url = url
         self._relaxed = relaxed
         self._clock = clock
-        self._engine = make_engine(url, relaxed=relaxed, pool=2)
+        self._engine = make_engine(url, relaxed=relaxed, pool=3)
         self._reader = Reader(make_engine(url, reads=True, relaxed=relaxed, pool=THREADS), clock)
         self.one_process = self._engine.dialect.name == "sqlite"
         self.conversations: Conversations = SqlConversations(self._reader)
@@ -72,6 +74,10 @@ class SqlRooms:
         if not self.one_process and found < (OLDEST_POSTGRESQL,):
             return f"PostgreSQL is {_dotted(found)}; it must be {OLDEST_POSTGRESQL} or newer."
         return None
+
+    async def prune(self, now: datetime) -> int:
+        """Delete one chunk of what is kept for a time only; return how many rows went."""
+        return await asyncio.to_thread(prune, self._engine, now)
 
     async def close(self) -> None:
         """Close the readers; on SQLite move the log into the file. The writers close their own."""

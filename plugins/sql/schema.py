@@ -122,6 +122,7 @@ webhook = TABLES[rows.Webhook]
 parked_item = TABLES[rows.ParkedItem]
 assignment = TABLES[rows.Assignment]
 resolution = TABLES[rows.Resolution]
+answer = TABLES[rows.Answer]
 product = TABLES[people.Product]
 inbox = TABLES[people.Inbox]
 agent = TABLES[people.Agent]
@@ -189,6 +190,7 @@ sa.Index(
 )
 sa.Index("resolution_of_conversation", resolution.c.conversation, resolution.c.id)
 sa.Index("address_of_contact", address.c.contact)
+sa.Index("answer_at", answer.c.at)
 sa.Index("message_of_conversation", message.c.conversation, message.c.id)
 # A quoted message of a customer is found by the message itself; ours may have several ids.
 sa.Index("delivery_of_message", delivery.c.message, **_where("attempt > 0"))

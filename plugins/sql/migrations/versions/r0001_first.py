@@ -178,6 +178,7 @@ def _indexes() -> None:
     _index("conversation_archive", "conversation", "closed_at", "id", where="state = 'archived'")
     _index("resolution_of_conversation", "resolution", "conversation", "id")
     _index("address_of_contact", "address", "contact")
+    _index("answer_at", "answer", "at")
     _index("message_of_conversation", "message", "conversation", "id")
     _index("delivery_of_message", "delivery", "message", where="attempt > 0")
     _index("event_of_address", "event", "address", "position", where="position IS NOT NULL")
