@@ -35,13 +35,15 @@ def main() -> None:
         parser.error(f"known are {', '.join(known)}")
     began = time.monotonic()
     lines: list[Line] = []
-    for case, names in CASES.items():
-        if wanted & set(names):
-            with Stand() as stand:
-                lines += case(stand, wanted)
-    print(table(lines))
-    name = "all" if wanted == set(known) else "-".join(sorted(wanted))
-    save(name, lines, seconds=time.monotonic() - began)
+    try:
+        for case, names in CASES.items():
+            if wanted & set(names):
+                with Stand() as stand:
+                    lines += case(stand, wanted)
+    finally:  # minutes of measuring are not thrown away for one case that failed
+        print(table(lines))
+        name = "all" if wanted == set(known) else "-".join(sorted(wanted))
+        save(name, lines, seconds=time.monotonic() - began)
 
 
 if __name__ == "__main__":

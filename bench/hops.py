@@ -1,7 +1,8 @@
 """From a commit in one process to a frame on another's socket, and the least that can take.
 
-The floor stores like the PostgreSQL floor, tells the other process through a unix socket, and that
-one writes what it was told to its sockets: no query, no rendering.
+The floor stores like the PostgreSQL floor and tells the other process the message's id through a
+unix socket; that one reads the message by its id, since the database is the truth, and writes it
+to its sockets.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 
-from bench.floors import Floor
+from bench.floors import Floor, read_message
 from bench.groups import Group, PostgresPlace
 from core.feed import LiveFeed
+
+_READ = "SELECT body FROM message WHERE source_id = %s"
 
 
 class Moments:
@@ -57,26 +61,32 @@ class Telling(Floor):
         self._group.start()
         _, self._writer = await asyncio.open_unix_connection(self._path)
 
-    def _tell(self, source_id: str, text: str) -> None:
+    def _tell(self, source_id: str, _text: str) -> None:
         self.moments.floors[source_id] = time.perf_counter()
-        self._writer.write(msgspec.json.encode((source_id, text)) + b"\n")
+        self._writer.write(source_id.encode() + b"\n")
 
 
 class Told(Floor):
     """The floor's second process."""
 
-    def __init__(self, path: str) -> None:
-        """Hear at the unix socket `path`."""
+    def __init__(self, url: str, path: str) -> None:
+        """Hear at the unix socket `path`, read from `url`."""
         super().__init__(start=self._begin)
+        self._url = url
         self._path = path
+        self._link: psycopg.AsyncConnection
 
     async def _begin(self) -> None:
+        PostgresPlace(self._url)  # the table must be there before its index
+        self._link = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+        await self._link.execute("CREATE INDEX by_id ON message (source_id)")
         await asyncio.start_unix_server(self._hear, self._path)
 
     async def _hear(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
-            source_id, text = msgspec.json.decode(line)
-            await self.show(source_id, text)
+            asked = await self._link.execute(_READ, (line.decode().strip(),))
+            for (body,) in await asked.fetchall():
+                await self.show(*read_message(body))
 
 
 def from_floor(spec: dict[str, Any]) -> Telling:
@@ -86,4 +96,4 @@ def from_floor(spec: dict[str, Any]) -> Telling:
 
 def to_floor(spec: dict[str, Any]) -> Told:
     """Make the second process."""
-    return Told(spec["path"])
+    return Told(spec["url"], spec["path"])

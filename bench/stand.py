@@ -18,7 +18,7 @@ from bench.ours import write_config
 from core.testing.postgres import PostgresServer
 
 AGENTS = 10
-CALLERS = 64
+CALLERS = 128
 
 
 class Desk:

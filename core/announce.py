@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from core.models.people import Agent, Inbox
 from core.models.row import Row
-from core.models.rows import Conversation, Message
+from core.models.rows import Contact, Conversation, Message
 from core.units import Event
 
 CONTACT = "contact"
@@ -30,6 +30,7 @@ AUDIENCE: dict[str, str] = {
     "conversation.resolved": BOTH,
     "conversation.reopened": BOTH,
     "conversation.updated": AGENTS,
+    "contact.updated": AGENTS,
     "agent.status": AGENTS,
     "agent.access": INTERNAL,
     "inbox.health": AGENTS,
@@ -53,6 +54,8 @@ def events_of(changes: Iterable[tuple[Row | None, Row]]) -> list[Event]:
             messages += _of_message(before, after)
         elif isinstance(after, Conversation):
             conversations += _of_conversation(before, after)
+        elif isinstance(after, Contact):
+            people += _of_contact(before, after)
         elif isinstance(after, Agent):
             people += _of_agent(before, after)
         elif (
@@ -129,6 +132,17 @@ def _of_conversation(before: Row | None, after: Conversation) -> list[Event]:
             inbox=after.inbox,
         )
         for kind in _conversation_kinds(old, after)
+    ]
+
+
+def _of_contact(before: Row | None, after: Contact) -> list[Event]:
+    """Every conversation shows its contact: tell each inbox that has one."""
+    if before is None or before == after:
+        return []
+    audience = AUDIENCE["contact.updated"]
+    return [
+        Event(type="contact.updated", audience=audience, inbox=inbox, subject=after.id)
+        for inbox in after.inboxes
     ]
 
 

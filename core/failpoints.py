@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 
@@ -35,7 +36,11 @@ def hit(name: str) -> None:
         return
     if action == "raise":
         raise OSError(f"failpoint {name}")
-    os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+    if action == "stop":
+        # To this thread, or it runs on for as long as the stop takes to reach it: past a COMMIT.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _is_now(name: str, when: int | Path) -> bool:

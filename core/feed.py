@@ -255,6 +255,9 @@ def _object(event: StoredEvent, rendered: Rendered, name: str) -> Any:
         return rendered.messages.get(name)
     if event.conversation is not None:
         return rendered.conversations.get(name)
+    contact = rendered.contacts.get(name)
+    if contact is not None:
+        return contact
     agent = rendered.agents.get(name)
     if agent is not None:
         return _agent(agent)

@@ -138,6 +138,7 @@ class Accept(Ask, frozen=True, kw_only=True):
                 phone=sender.phone,
                 email=sender.email,
                 username=sender.username,
+                inboxes=(self.inbox,),
                 created_at=world.now,
             )
             rows.append(contact)

@@ -28,7 +28,7 @@ from core.redactor import hide
 
 log = logging.getLogger("frontdesk.serving")
 # Together with the drain of calls under way (core.process) below the 20 s that a stop may take.
-REQUESTS_SECONDS: Final = 4
+REQUESTS_SECONDS: Final = 3
 IDLE_SECONDS: Final = 30
 FRAME_BYTES: Final = 64 * 1024
 BACKLOG: Final = 1024

@@ -205,6 +205,8 @@ def _joined(stays: Contact, gone: Contact) -> Contact:
         email=stays.email or gone.email,
         username=stays.username or gone.username,
         attributes={**gone.attributes, **stays.attributes},
+        inboxes=tuple(sorted({*stays.inboxes, *gone.inboxes})),
+        blocked=stays.blocked or gone.blocked,
     )
 
 

@@ -65,6 +65,7 @@ def run(path: Path, *, reset: bool, port: int, tokens: bool) -> None:
     with say.starting():
         if reset:
             folder.wipe()
+        folder.need_free()
         listener = free_port(port)
         with asyncio.Runner(loop_factory=new_loop) as runner:
             started = runner.run(serve_demo(folder, listener, tokens=tokens))

@@ -81,13 +81,15 @@ class Folder:
             return
         if any(self.path.iterdir()) and not self._is_ours():
             raise NotOurs(f"{self.path} holds no demo and is left alone.")
+        self.need_free()
+        shutil.rmtree(self.path)
+
+    def need_free(self) -> None:
+        """Refuse while a demo runs on it: its addresses must not change under it."""
         lock = Lock(self.path / "frontdesk.db.lock")
         if not lock.take():
             raise NotOurs(f"A demo runs on {self.path} (process {lock.holder()}). Stop it first.")
-        try:
-            shutil.rmtree(self.path)
-        finally:
-            lock.release()
+        lock.release()
 
     def graph_port(self) -> int:
         """Return the simulator's port of the last time, 0 for any."""

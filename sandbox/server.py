@@ -60,6 +60,9 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         log_config=None,
         access_log=False,
         date_header=False,
+        # as long as big providers wait: hanging up on an idle caller that is just about to speak
+        # makes a call whose fate nobody knows, and that is a fault to ask for, not to happen
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )
     with _listen(host, port) as listener:

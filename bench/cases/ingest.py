@@ -2,7 +2,7 @@
 
 The mix: one message in three opens a conversation (new contact, address, conversation, routed to
 one of ten agents); the others belong to open conversations. One agent's socket is open and must
-be shown every message. 64 callers side by side, 2,000 messages a round.
+be shown every message. 128 callers side by side, 2,000 messages a round.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Open loop, 50 messages a second, one in three opens a conversation. T5 counts from the moment a
 webhook is due to the moment its frame is on the agent's socket. T14 counts from the commit in one
-process to the frame on a socket of the other, both on one PostgreSQL.
+process to the frame on a socket of the other, both on one PostgreSQL; the floor is told the id
+through a unix socket and reads that one message.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _hop(stand: Stand) -> list[Line]:
     return [
         Line(
             id="T14",
-            what="commit in A to frame on B's socket, p50, ours / unix socket",
+            what="commit in A to frame on B's socket, p50, ours / unix socket and one read",
             measured=ratio(above, below),
             limit=3.0,
             absolute=f"{_ms(above)} / {_ms(below)}",
@@ -112,7 +113,7 @@ def _hop(stand: Stand) -> list[Line]:
 def _hop_floor(stand: Stand) -> Desk:
     path = str(stand.folder / "hop.sock")
     url = stand.postgres("hop_floor")
-    to = stand.serve("hop to", {"kind": "hop to", "path": path})
+    to = stand.serve("hop to", {"kind": "hop to", "path": path, "url": url})
     from_ = stand.serve("hop from", {"kind": "hop from", "path": path, "url": url})
     return Desk([from_, to], database=postmaster_of_mine())
 

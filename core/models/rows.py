@@ -20,7 +20,10 @@ DeliveryState = Literal["pending", "unknown", "sent", "delivered", "read", "fail
 
 
 class Contact(Row, frozen=True, kw_only=True):
-    """The person. `merged_into` names the contact that goes on in its place."""
+    """The person. `inboxes` are those he has written in: whoever reads one of them may know him.
+
+    `merged_into` names the contact that goes on in its place.
+    """
 
     table: ClassVar[str] = "contact"
     id: str
@@ -29,6 +32,7 @@ class Contact(Row, frozen=True, kw_only=True):
     email: str = ""
     username: str = ""
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
+    inboxes: tuple[str, ...] = ()
     blocked: bool = False
     merged_into: str | None = None
     created_at: datetime

@@ -13,6 +13,7 @@ import msgspec
 
 from core.models import people, rows
 from core.ports.views import (
+    ContactView,
     ConversationView,
     JobView,
     MessageView,
@@ -103,6 +104,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
 
     conversations: dict[str, ConversationView]
     messages: dict[str, MessageView]
+    contacts: dict[str, ContactView]
     agents: dict[str, people.Agent]
     inboxes: dict[str, people.Inbox]
 

@@ -12,9 +12,11 @@ from core.ports.reading import Rendered, StoredEvent
 from plugins.sql.reader import Found, Link, Reader
 from plugins.sql.schema import CODECS
 from plugins.sql.shapes import (
+    CONTACT_COLUMNS,
     CONVERSATION_COLUMNS,
     EVENT_COLUMNS,
     MESSAGE_COLUMNS,
+    decode_contact,
     decode_conversation,
     decode_event,
     decode_message,
@@ -32,6 +34,7 @@ _CONVERSATIONS = (
     "CROSS JOIN contact AS p WHERE c.id = k.id AND p.id = c.contact"
 )
 _MESSAGES = f"SELECT {MESSAGE_COLUMNS} FROM {{keys}} CROSS JOIN message AS m WHERE m.id = k.id"
+_CONTACTS = f"SELECT {CONTACT_COLUMNS} FROM {{keys}} CROSS JOIN contact AS p WHERE p.id = k.id"
 _AGENTS = (
     "SELECT " + ", ".join(f'a."{name}"' for name in _agent.names) + " FROM {keys} "
     "CROSS JOIN agent AS a WHERE a.id = k.id"
@@ -55,6 +58,7 @@ class SqlFeed:
         keys = _KEYS[reader.is_sqlite]
         self._conversations = _CONVERSATIONS.format(keys=keys)
         self._messages = _MESSAGES.format(keys=keys)
+        self._contacts = _CONTACTS.format(keys=keys)
         self._agents = _AGENTS.format(keys=keys)
         self._inboxes = _INBOXES.format(keys=keys)
 
@@ -84,11 +88,13 @@ class SqlFeed:
         """One statement for each kind that occurs."""
         conversations = {e.conversation for e in events if e.conversation is not None}
         messages = {e.message for e in events if e.message is not None}
+        contacts = {e.subject for e in events if e.subject and e.type.startswith("contact.")}
         agents = {e.subject for e in events if e.subject and e.type.startswith("agent.")}
         inboxes = {e.subject for e in events if e.subject and e.type.startswith("inbox.")}
         return Rendered(
             conversations=_by_id(link, self._conversations, conversations, decode_conversation),
             messages=_by_id(link, self._messages, messages, decode_message),
+            contacts=_by_id(link, self._contacts, contacts, decode_contact),
             agents=_by_id(link, self._agents, agents, _decode_agent),
             inboxes={
                 row.name: row for row in map(_decode_inbox, _found(link, self._inboxes, inboxes))

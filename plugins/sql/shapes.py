@@ -38,6 +38,7 @@ _WIDTH = len(_conversation.names)
 CONVERSATION_COLUMNS = ", ".join(
     [f'c."{name}"' for name in _conversation.names] + [f'p."{name}"' for name in _contact.names]
 )
+CONTACT_COLUMNS = ", ".join(f'p."{name}"' for name in _contact.names)
 MESSAGE_COLUMNS = ", ".join(f'm."{name}"' for name in _message.names)
 EVENT_COLUMNS = "seq, at, type, audience, conversation, message, address, position, inbox, subject"
 
@@ -51,6 +52,11 @@ def decode_conversation(found: Sequence[Any]) -> ConversationView:
         closed=None if how is None else Closed(as_=how, reason=reason, at=at, by=by),
         **fields,
     )
+
+
+def decode_contact(found: Sequence[Any]) -> ContactView:
+    """Read a row of CONTACT_COLUMNS."""
+    return ContactView(**_contact.fields(found))
 
 
 def decode_message(found: Sequence[Any]) -> MessageView:

@@ -80,6 +80,7 @@ def test_the_first_admin_is_authorised_everywhere(site: Site) -> None:
     assert boss["inboxes"] == ["blue-wa", "wa"]
 
 
+@pytest.mark.slow
 def test_agents_are_added_authorised_and_disabled(either: Site) -> None:
     either.add("ann@acme.example", "--name", "Ann", "--role", "supervisor", "--inbox", "wa")
     either.run("agent", "add", "bob@acme.example")
@@ -120,6 +121,7 @@ def refuse_all(site: Site, refusals: list[tuple[str, str]]) -> None:
         assert ran.out == ""
 
 
+@pytest.mark.slow
 def test_refusals_are_one_sentence(site: Site) -> None:
     site.run("agent", "add", "bob@acme.example")
     refuse_all(site, REFUSALS[-6:])
@@ -127,6 +129,7 @@ def test_refusals_are_one_sentence(site: Site) -> None:
         refuse_all(site, REFUSALS)
 
 
+@pytest.mark.slow
 def test_a_token_acts_as_its_agent_until_the_password_changes(site: Site) -> None:
     site.add("ann@acme.example", "--all")
     early = site.token("ann@acme.example")
@@ -210,6 +213,7 @@ def test_garbage_on_the_socket_is_refused_and_the_server_lives(site: Site) -> No
         assert server.get("/healthz")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_backup_holds_what_was_accepted(either: Site) -> None:
     either.add("ann@acme.example", "--all")
     first = either.run("backup")
@@ -223,6 +227,7 @@ def test_a_backup_holds_what_was_accepted(either: Site) -> None:
             assert link.execute("SELECT email FROM agent").fetchall() == [("ann@acme.example",)]
 
 
+@pytest.mark.slow
 def test_why_says_who_got_it(site: Site) -> None:
     site.add("ann@acme.example", "--name", "Ann", "--all")
     token = site.token("ann@acme.example")
@@ -237,6 +242,7 @@ def test_why_says_who_got_it(site: Site) -> None:
     assert site.run("why", conversation, "--json").json[-1]["sentence"] in beside
 
 
+@pytest.mark.slow
 def test_check_says_what_a_start_would_change(site: Site) -> None:
     assert "2 inboxes" in site.run("check").out
     new = site.run("check", "--diff").out

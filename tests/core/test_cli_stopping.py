@@ -88,7 +88,8 @@ def test_a_stuck_client_cannot_hold_the_stop_up(tmp_path: Path) -> None:
         with closing(webhook):
             began = time.monotonic()
             assert server.stop() == 0
-            assert time.monotonic() - began < STOP_SECONDS
+            # A body may take 15 s to come; a stop gives requests 3.
+            assert time.monotonic() - began < 12.0
 
 
 @pytest.mark.slow
@@ -117,6 +118,7 @@ def cluster(tmp_path: Path, postgres_server: PostgresServer) -> Site:
 def test_postgresql_is_migrated_by_hand(cluster: Site) -> None:
     refused = cluster.run("serve", "--port", "0", code=2)
     assert ".venv/bin/frontdesk migrate" in refused.err
+    assert "migrate" in cluster.run("agent", "list", code=2).err
     assert "Steps taken: " in cluster.run("migrate").out
     assert "up to date" in cluster.run("migrate").out
     with cluster.serve() as server:

@@ -114,14 +114,21 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(url: str, policies: Sequence[Policy], rng: Random) -> AsyncIterator[Desk]:
+async def open_desk(
+    url: str, policies: Sequence[Policy], rng: Random, *, batch_units: int = 128
+) -> AsyncIterator[Desk]:
     """Open a furnished desk on a migrated, empty database."""
     scheme = url.partition(":")[0]
     kind = next(kind for kind in register_stores() if scheme in kind.schemes)
     clock = SystemClock()
     rooms = [kind.open(url, clock=clock, relaxed=True) for _ in range(2)]
     writers = [
-        Writer(one.store(lane=1), policies=policies, world=World(Random(rng.random())))
+        Writer(
+            one.store(lane=1),
+            policies=policies,
+            world=World(Random(rng.random())),
+            batch_units=batch_units,
+        )
         for one in rooms
     ]
     engine = make_engine(url, reads=True, relaxed=True, pool=1)
@@ -151,9 +158,10 @@ Make = Callable[["Walk", Tables], Awaitable[Unit]]
 class Walk:
     """Picks what happens next and makes the unit of it."""
 
-    def __init__(self, desk: Desk, rng: Random) -> None:
-        """Start at an empty desk."""
+    def __init__(self, desk: Desk, rng: Random, can: dict[str, Can] | None = None) -> None:
+        """Start at an empty desk; without sends unless `can` says that somebody sends."""
         self.desk = desk
+        self.can = can or CAN
         self.rng = rng
         self.customers: list[tuple[str, str]] = []
         self.told = 0
@@ -219,7 +227,8 @@ async def _reply(walk: Walk, tables: Tables) -> Unit:
         for c in tables.conversations.values()
         if c.state == "active" and c.agent and tables.agents[c.agent].status != "offline"
     )
-    return Say(actor=walk.actor(row.agent), conversation=row.id, reply=Reply(text="hi"), can=CAN)
+    reply = Reply(text=f"hi {walk.told}")
+    return Say(actor=walk.actor(row.agent), conversation=row.id, reply=reply, can=walk.can)
 
 
 async def _claim(walk: Walk, tables: Tables) -> Unit:

@@ -10,6 +10,7 @@
 
 /**
  * @typedef {import("./types.js").Agent} Agent
+ * @typedef {import("./types.js").Contact} Contact
  * @typedef {import("./types.js").Conversation} Conversation
  * @typedef {import("./types.js").Counters} Counters
  * @typedef {import("./types.js").Frame} Frame
@@ -95,6 +96,7 @@ export class Store {
     else if (kind === "conversation") this.#takeConversation(frame);
     else if (kind === "message" || what === "changed") this.#takeMessage(frame.data);
     else if (frame.type === "agent.status") this.putAgent(frame.data);
+    else if (kind === "contact") this.#takeContact(frame.data);
     else if (frame.type === "inbox.health") this.#takeHealth(frame.data);
     this.touch();
   }
@@ -111,6 +113,13 @@ export class Store {
     if (data) this.conversations.set(data.id, data);
     else this.conversations.delete(conversation);
     this.#forget(conversation);
+  }
+
+  /** Every conversation shows its contact. @param {Contact | null} contact */
+  #takeContact(contact) {
+    for (const [id, one] of this.conversations) {
+      if (contact && one.contact.id === contact.id) this.conversations.set(id, { ...one, contact });
+    }
   }
 
   /** Only what some list or the chat shows is kept. @param {string} id */

@@ -206,7 +206,7 @@ class FakeFeed:
         named = {
             e.conversation: conversation_view(e.conversation) for e in events if e.conversation
         }
-        return Rendered(conversations=named, messages={}, agents={}, inboxes={})
+        return Rendered(conversations=named, messages={}, contacts={}, agents={}, inboxes={})
 
 
 class FakeWriter:

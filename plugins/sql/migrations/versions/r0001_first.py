@@ -52,7 +52,7 @@ def _column(word: str) -> sa.Column[Any]:
 def _tables() -> None:
     _table(
         "contact",
-        "id* name phone email username attributes blocked:bool merged_into? created_at:int",
+        "id* name phone email username attributes inboxes blocked:bool merged_into? created_at:int",
     )
     _table("address_key", "inbox* source_id* address")
     _table("address", "id* inbox contact keys position:int created_at:int")
