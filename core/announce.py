@@ -149,12 +149,7 @@ def _of_contact(before: Row | None, after: Contact) -> list[Event]:
 def _of_agent(before: Row | None, after: Agent) -> list[Event]:
     events: list[Event] = []
     old = before if isinstance(before, Agent) else None
-    if old is None or (old.status, old.disabled, old.alive, old.name) != (
-        after.status,
-        after.disabled,
-        after.alive,
-        after.name,
-    ):
+    if old is None or _shown(old) != _shown(after):
         events.append(
             Event(type="agent.status", audience=AUDIENCE["agent.status"], subject=after.id)
         )
@@ -165,3 +160,8 @@ def _of_agent(before: Row | None, after: Agent) -> list[Event]:
     ):
         events.append(Event(type="agent.access", audience=INTERNAL, subject=after.id))
     return events
+
+
+def _shown(agent: Agent) -> tuple[object, ...]:
+    """Return what the frame of an agent shows, and whether he is there."""
+    return (agent.status, agent.disabled, agent.alive, agent.name, agent.inboxes)

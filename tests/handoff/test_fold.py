@@ -130,7 +130,7 @@ async def open_floor(folder: Path, url: str, seed: int) -> AsyncIterator[Floor]:
         engine.dispose()
 
 
-# -- what happens beside routing --------------------------------------------------------------------
+# -- what happens beside routing -------------------------------------------------------------------
 
 
 async def _note(floor: Floor, tables: Tables) -> Unit:
