@@ -21,7 +21,8 @@ from core.hooks import Hooks
 from core.models.people import Agent, Product
 from core.models.row import Key
 from core.ports.workplace import Actor, NewAgent
-from core.process import Process, store_kind
+from core.process import Process
+from core.stores import store_kind
 from core.units import Ask, Decision
 from core.views import View
 from core.world import World

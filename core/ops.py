@@ -118,7 +118,7 @@ class Backup(Ask, frozen=True, kw_only=True, tag="backup"):
 
     async def answer(self, process: Process, _: Tell) -> object:
         """Return the file."""
-        from core.process import store_kind
+        from core.stores import store_kind
 
         url = process.config.frontdesk.database.first
         kind = store_kind(process.hooks, url)

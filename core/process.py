@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -35,18 +35,15 @@ from core.login import StoredLogins
 from core.metrics import Metrics
 from core.passwords import Passwords
 from core.ports.channel import Channel
-from core.ports.rooms import Bus, BusKind, Handoff, Rooms, Services, StoreKind
+from core.ports.rooms import Bus, BusKind, Handoff, Rooms, Services
 from core.reception import NoDesk, NoReception
+from core.stores import CannotServe, store_kind
 from core.web import Web, make_rest
 from core.writer import Committed, Writer
 
 log = logging.getLogger("frontdesk")
 DRAIN_SECONDS = 15.0
 READY_SECONDS = 2.0
-
-
-class CannotServe(FrontdeskError):
-    """The file is right, but this cannot run: another schema, another process, no store."""
 
 
 class Process:
@@ -290,13 +287,3 @@ class Process:
         if self.writer.is_crowded():
             state.update(ready=False, problem="Too much waits to be written.")
         return state
-
-
-def store_kind(hooks: Hooks, url: str) -> StoreKind:
-    """Return the kind of store for a database URL; raises CannotServe."""
-    scheme = url.partition(":")[0].partition("+")[0]
-    kinds: Mapping[str, StoreKind] = {s: kind for kind in hooks.stores() for s in kind.schemes}
-    if scheme not in kinds:
-        known = ", ".join(sorted(kinds)) or "none: enable plugins.sql"
-        raise CannotServe(f"No plugin opens {scheme!r} databases. Known: {known}.")
-    return kinds[scheme]

@@ -14,7 +14,7 @@ from core.config.checks import import_plugins
 from core.guard import alone_with, beside
 from core.hooks import Hooks
 from core.ops import Backup, Replay, Why
-from core.process import store_kind
+from core.stores import store_kind
 
 
 def migrate(path: Path, *, quiet: bool = False) -> None:

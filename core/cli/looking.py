@@ -71,7 +71,7 @@ def standing(path: Path, config: Config) -> dict[str, Any] | None:
     """Return what the store holds; None when looking would change its schema."""
     from core.cli.store import NoServer, ask, over_socket
     from core.ops import Standing
-    from core.process import store_kind
+    from core.stores import store_kind
 
     with say.refusing():
         try:

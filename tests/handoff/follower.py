@@ -194,6 +194,8 @@ class Follower:
             self.picture.put_conversation(data)
         elif kind.startswith("message.") or kind == "receipt.changed":
             self.picture.messages[data["id"]] = data
+        elif kind == "contact.updated":
+            self.picture.contacts[data["id"]] = data
         elif kind == "agent.status" and self._leads:
             self.picture.agents[data["id"]] = data
 
