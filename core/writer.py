@@ -56,6 +56,21 @@ class _Asked:
 _Item = tuple[_Asked, int]
 
 
+class _Limit:
+    """The time a batch may take, from when its first unit is decided.
+
+    If waiting for another process or reading for all units counted, each of two processes would
+    write one unit a commit, and read for the others in vain.
+    """
+
+    _at = 0.0
+
+    def is_over(self) -> bool:
+        now = time.monotonic()
+        self._at = self._at or now + BATCH_SECONDS
+        return now > self._at
+
+
 class Writer:
     """Owns the thread, the two queues, the batches and their replay. Knows one port: Store."""
 
@@ -218,15 +233,11 @@ class Writer:
 
     def _batch(self, items: list[_Item]) -> None:
         begun = self._store.begin(lane=self._lane)
-        # Counted from here: waiting for another process's batch must not shorten this one.
-        deadline = time.monotonic() + BATCH_SECONDS
         world = self._world
         world.begin(begun.now, begun.stamp, fresh=self._lane != 1 or begun.version != self._version)
         self._version = -1
         units = [asked.units[index] for asked, index in items]
-        decided = decide_batch(
-            world, self._store, units, self._policies, lambda: time.monotonic() > deadline
-        )
+        decided = decide_batch(world, self._store, units, self._policies, _Limit().is_over)
         self._put_back(items[len(decided.outcomes) :])
         decided_items = items[: len(decided.outcomes)]
         del items[len(decided.outcomes) :]

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from itertools import count
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -141,16 +142,6 @@ class LosesAnswer(Wrapped):
             raise StoreLost("the network ate it")
 
 
-class SlowToBegin(Wrapped):
-    """Another process holds the counter row for longer than a batch may take."""
-
-    @override
-    def begin(self, *, lane: int) -> Begun:
-        """Wait as its lock would."""
-        time.sleep(2 * BATCH_SECONDS)
-        return super().begin(lane=lane)
-
-
 class WriterSuite:
     """The writer over a real store."""
 
@@ -193,12 +184,12 @@ class WriterSuite:
         assert kept is not None
         assert (kept[0].state, list(kept[1])) == ("failed", [1])
 
-    async def test_waiting_for_the_lock_shortens_no_batch(self, rooms: Rooms) -> None:
-        """Two processes would write one unit a commit, each waiting for the other."""
+    async def test_waiting_and_reading_shorten_no_batch(self, rooms: Rooms) -> None:
+        """Two processes would write one unit a commit, and read for all of them each time."""
         await declare(rooms)
         seen: list[Committed] = []
-        async with writing(SlowToBegin(rooms.store(lane=1)), seen=seen) as writer:
-            await writer.ask_all([message(f"m{n}") for n in range(24)])
+        async with writing(BesideAnother(rooms.store(lane=1)), seen=seen) as writer:
+            await writer.ask_all([message(f"m{n}", sender=f"s{n}") for n in range(24)])
         assert len(seen) < 12
 
     async def test_numbers_have_no_gap_after_a_refusal(self, rooms: Rooms) -> None:

@@ -119,8 +119,10 @@ class Follower:
         self._task = asyncio.create_task(self._follow())
 
     async def _snapshot(self) -> None:
-        self.cursor = await self._process.live.newest()
-        self.picture = await read_all(self._work, self.actor, agents=self._leads)
+        cursor = await self._process.live.newest()
+        picture = await self.read()
+        # Together or not at all: the connection may be lost in the middle of it.
+        self.cursor, self.picture = cursor, picture
 
     async def read(self) -> Picture:
         """Read what he would see if he came now."""

@@ -37,7 +37,7 @@ from handoff.replying import MarkRead, RetrySend, Say
 from plugins.sql.engine import make_engine
 from tests.core.station import Paper, PaperPlugin, Registered, Step, until
 from tests.handoff.floor import Eyes, Tables
-from tests.handoff.follower import Follower
+from tests.handoff.follower import Follower, Picture
 from tests.handoff.walk import (
     ACTIONS,
     INBOXES,
@@ -229,16 +229,25 @@ async def compare(floor: Floor) -> None:
     for follower in floor.followers:
         if follower.actor.agent in disabled:
             continue
-        fresh = await follower.read()
+        await _becomes_true(floor, follower)
 
-        async def is_alike(follower: Follower = follower, fresh: Any = fresh) -> bool:
-            return not follower.picture.differences(fresh)
 
-        try:
-            await until(is_alike, 10)
-        except TimeoutError:
-            wrong = follower.picture.differences(fresh)
-            pytest.fail(f"{len(wrong)} differences: " + "\n".join(wrong[:8]))
+async def _becomes_true(floor: Floor, follower: Follower) -> None:
+    """The process's own timers and sweeps go on meanwhile: then there is more to read."""
+    read_at, fresh = -1, Picture()
+
+    async def is_alike() -> bool:
+        nonlocal read_at, fresh
+        newest = await floor.process.live.newest()
+        if newest != read_at:
+            read_at, fresh = newest, await follower.read()
+        return not follower.picture.differences(fresh)
+
+    try:
+        await until(is_alike, 10)
+    except TimeoutError:
+        wrong = follower.picture.differences(fresh)
+        pytest.fail(f"{len(wrong)} differences: " + "\n".join(wrong[:8]))
 
 
 async def follow(folder: Path, url: str, steps: int, seed: int) -> Floor:
@@ -273,7 +282,7 @@ def _judge_floors(floor: Floor, steps: int) -> None:
     rare = {
         name: floor.done[name]
         for name in [*ACTIONS, *BESIDE, "cut"]
-        if floor.done[name] < (least if name not in {"arrive_friend", "claim"} else least // 4)
+        if floor.done[name] < (least // 2 if name not in {"arrive_friend", "claim"} else least // 5)
     }
     assert not rare, f"inconclusive: {rare}"
     assert sum(one.resyncs for one in floor.followers) >= least, "inconclusive: rights"
