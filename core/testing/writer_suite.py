@@ -142,6 +142,29 @@ class LosesAnswer(Wrapped):
             raise StoreLost("the network ate it")
 
 
+class BesideAnother(Wrapped):
+    """Another process writes between any two batches: its lock is waited for, all is read anew."""
+
+    def __init__(self, store: Store) -> None:
+        """Nobody has written yet."""
+        super().__init__(store)
+        self.batches = 0
+
+    @override
+    def begin(self, *, lane: int) -> Begun:
+        """Wait as its lock would, and find that it has written."""
+        self.batches += 1
+        time.sleep(BATCH_SECONDS)
+        begun = super().begin(lane=lane)
+        return msgspec.structs.replace(begun, version=begun.version + 1_000 * self.batches)
+
+    @override
+    def load(self, keys: Iterable[Key | View]) -> Loaded:
+        """Take as long as a whole batch may."""
+        time.sleep(BATCH_SECONDS)
+        return super().load(keys)
+
+
 class WriterSuite:
     """The writer over a real store."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.errors import SignedOut
+from core.errors import NotFound, SignedOut
 from core.ports.reading import ConversationFilter
 from core.ports.workplace import Actor, Workplace
 from core.process import Process
@@ -68,16 +68,22 @@ async def read_all(work: Workplace, actor: Actor, *, agents: bool) -> Picture:
     for view in VIEWS:
         await _read_view(work, actor, ConversationFilter(view=view, limit=100), picture)
     for conversation in picture.conversations:
-        more, after = True, ""
-        while more:
-            found = await work.messages(actor, conversation, after=after, before=None, limit=200)
-            picture.messages |= {one.id: plain(one) for one in found.items}
-            more, after = found.more, found.items[-1].id if found.items else ""
+        await _read_messages(work, actor, conversation, picture)
     if agents:
         for agent in await work.agents(actor):
             seen = plain(agent)
             picture.agents[agent.id] = {name: seen[name] for name in SEEN_OF_AGENT}
     return picture
+
+
+async def _read_messages(
+    work: Workplace, actor: Actor, conversation: str, picture: Picture
+) -> None:
+    more, after = True, ""
+    while more:
+        found = await work.messages(actor, conversation, after=after, before=None, limit=200)
+        picture.messages |= {one.id: plain(one) for one in found.items}
+        more, after = found.more, found.items[-1].id if found.items else ""
 
 
 async def _read_view(
@@ -151,7 +157,7 @@ class Follower:
                 # What was on its way when the connection was lost is lost.
                 taking.cancel()
                 await asyncio.gather(taking, return_exceptions=True)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)  # one who is disabled is turned away until he is not
 
     async def _connect(self) -> None:
         hello = {"token": self._token, "after": self.cursor}
@@ -186,9 +192,13 @@ class Follower:
                 await self._snapshot()
         if "seq" not in frame:
             return
-        data = frame.get("data")
-        if data is not None:
-            self._fold(kind, data)
+        data = frame["data"]
+        known = self.picture.conversations
+        if kind.startswith("conversation.") and data["id"] not in known:
+            # New, or it changed its list between two pages of the snapshot: open it.
+            with suppress(NotFound, SignedOut):
+                await _read_messages(self._work, self.actor, data["id"], self.picture)
+        self._fold(kind, data)
         self.cursor = frame["seq"]
 
     def _fold(self, kind: str, data: dict[str, Any]) -> None:
