@@ -145,10 +145,7 @@ class LosesAnswer(Wrapped):
 class BesideAnother(Wrapped):
     """Another process writes between any two batches: its lock is waited for, all is read anew."""
 
-    def __init__(self, store: Store) -> None:
-        """Nobody has written yet."""
-        super().__init__(store)
-        self.batches = 0
+    batches = 0
 
     @override
     def begin(self, *, lane: int) -> Begun:
