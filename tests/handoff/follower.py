@@ -13,8 +13,10 @@ from core.errors import NotFound, SignedOut
 from core.ports.reading import ConversationFilter
 from core.ports.workplace import Actor, Workplace
 from core.process import Process
+from tests.core.station import until
 
 VIEWS: tuple[Literal["active", "archive"], ...] = ("active", "archive")
+SIGN_IN, SIGNED_OUT = 4001, 4003
 SEEN_OF_AGENT = ("id", "name", "status", "status_since", "inboxes", "disabled")
 _encode = msgspec.json.Encoder().encode
 
@@ -112,6 +114,7 @@ class Follower:
         self._token = token
         self._leads = leads
         self._gone = asyncio.Event()
+        self._signed_out = False
         self._task: asyncio.Task[None] | None = None
         self._frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
@@ -157,7 +160,19 @@ class Follower:
                 # What was on its way when the connection was lost is lost.
                 taking.cancel()
                 await asyncio.gather(taking, return_exceptions=True)
-            await asyncio.sleep(0.01)  # one who is disabled is turned away until he is not
+            if self._signed_out:
+                await self._sign_in()
+
+    async def _sign_in(self) -> None:
+        """One who was disabled signs in anew once he is not; his old token is gone for good."""
+
+        async def is_enabled() -> bool:
+            row = await self._process.rooms.people.agent(self.actor.agent)
+            return row is not None and not row.disabled
+
+        await until(is_enabled, 600)
+        self._token = await self._process.services.logins.make_token(self.actor.agent, "again")
+        self._signed_out = False
 
     async def _connect(self) -> None:
         hello = {"token": self._token, "after": self.cursor}
@@ -176,6 +191,7 @@ class Follower:
             if message["type"] == "websocket.send":
                 self._frames.put_nowait(json.loads(message["text"]))
             elif message["type"] == "websocket.close":
+                self._signed_out = message["code"] in {SIGN_IN, SIGNED_OUT}
                 self._gone.set()
 
         await self._process.app(_SCOPE.copy(), receive, send)

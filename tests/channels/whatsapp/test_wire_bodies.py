@@ -142,17 +142,31 @@ def test_an_unnamed_message_keeps_its_id_when_it_comes_again() -> None:
     assert ids(json.dumps(body).encode()) != once
 
 
-def test_a_thousand_senders_are_paired_in_time() -> None:
-    body = json.loads(batch_of(MAX_ITEMS))
+def _many_senders(count: int) -> bytes:
+    body = json.loads(batch_of(count))
     value = first_value(body)
     value["contacts"] = [
-        {"wa_id": f"49170{n:07}", "profile": {"name": str(n)}} for n in range(1000)
+        {"wa_id": f"49170{n:07}", "profile": {"name": str(n)}} for n in range(count)
     ]
     for n, message in enumerate(value["messages"]):
-        message["from"] = f"49170{999 - n:07}"
-    raw = json.dumps(body).encode()
-    began = time.process_time()
+        message["from"] = f"49170{count - 1 - n:07}"
+    return json.dumps(body).encode()
+
+
+def _effort(raw: bytes) -> float:
+    """The least CPU time of several readings: what else the machine does only adds to it."""
+    times = []
+    for _ in range(7):
+        began = time.process_time()
+        parse_webhook(raw)
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def test_a_thousand_senders_are_paired_one_by_one() -> None:
+    """Ten times the senders are about ten times the work; each against each would be a hundred."""
+    raw = _many_senders(MAX_ITEMS)
     items = parse_webhook(raw)
-    assert time.process_time() - began < 0.25
     names = [item.sender.name for item in items if isinstance(item, Incoming)]
-    assert names == [str(999 - n) for n in range(MAX_ITEMS)]
+    assert names == [str(MAX_ITEMS - 1 - n) for n in range(MAX_ITEMS)]
+    assert _effort(raw) < 40 * _effort(_many_senders(MAX_ITEMS // 10))
