@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 
@@ -33,6 +35,8 @@ def main() -> None:
     wanted = set(chosen.targets or known)
     if wanted - set(known):
         parser.error(f"known are {', '.join(known)}")
+    # A run that is told to end must still end its servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     lines: list[Line] = []
     try:

@@ -113,4 +113,5 @@ def _traced(stand: Stand, desk: Desk) -> str:
     output = StringIO()
     stats = pstats.Stats(str(server.folder / "moments.json.profile"), stream=output)
     stats.strip_dirs().sort_stats("tottime").print_stats(TOP)
-    return output.getvalue()
+    # The first line names the folder of the run.
+    return output.getvalue().partition("\n")[2].lstrip("\n")

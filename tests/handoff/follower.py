@@ -64,13 +64,24 @@ def _changed(one: Any, two: Any) -> str:
     )
 
 
-async def read_all(work: Workplace, actor: Actor, *, agents: bool) -> Picture:
-    """Read everything an agent may see, page by page."""
+Shelf = dict[str, dict[str, Any]]
+
+
+async def read_all(
+    work: Workplace, actor: Actor, *, agents: bool, shelf: Shelf | None = None
+) -> Picture:
+    """Read everything an agent may see, page by page.
+
+    What stands on the `shelf` (messages by conversation) is not read once more.
+    """
     picture = Picture()
+    shelf = {} if shelf is None else shelf
     for view in VIEWS:
         await _read_view(work, actor, ConversationFilter(view=view, limit=100), picture)
     for conversation in picture.conversations:
-        await _read_messages(work, actor, conversation, picture)
+        if conversation not in shelf:
+            shelf[conversation] = await _read_messages(work, actor, conversation)
+        picture.messages |= shelf[conversation]
     if agents:
         for agent in await work.agents(actor):
             seen = plain(agent)
@@ -78,14 +89,14 @@ async def read_all(work: Workplace, actor: Actor, *, agents: bool) -> Picture:
     return picture
 
 
-async def _read_messages(
-    work: Workplace, actor: Actor, conversation: str, picture: Picture
-) -> None:
+async def _read_messages(work: Workplace, actor: Actor, conversation: str) -> dict[str, Any]:
+    messages: dict[str, Any] = {}
     more, after = True, ""
     while more:
         found = await work.messages(actor, conversation, after=after, before=None, limit=200)
-        picture.messages |= {one.id: plain(one) for one in found.items}
+        messages |= {one.id: plain(one) for one in found.items}
         more, after = found.more, found.items[-1].id if found.items else ""
+    return messages
 
 
 async def _read_view(
@@ -133,9 +144,9 @@ class Follower:
         # Together or not at all: the connection may be lost in the middle of it.
         self.cursor, self.picture = cursor, picture
 
-    async def read(self) -> Picture:
+    async def read(self, shelf: Shelf | None = None) -> Picture:
         """Read what he would see if he came now."""
-        return await read_all(self._work, self.actor, agents=self._leads)
+        return await read_all(self._work, self.actor, agents=self._leads, shelf=shelf)
 
     def hang_up(self) -> None:
         """Lose the connection; he comes back with his cursor."""
@@ -213,7 +224,7 @@ class Follower:
         if kind.startswith("conversation.") and data["id"] not in known:
             # New, or it changed its list between two pages of the snapshot: open it.
             with suppress(NotFound, SignedOut):
-                await _read_messages(self._work, self.actor, data["id"], self.picture)
+                self.picture.messages |= await _read_messages(self._work, self.actor, data["id"])
         self._fold(kind, data)
         self.cursor = frame["seq"]
 

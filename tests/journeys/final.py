@@ -15,15 +15,14 @@ from tests.journeys.evidence import Evidence, Shown, Stored
 
 PAGE = 200
 FEED_PAGE = 500
-SETTLE_SECONDS = 60.0
 STREAM_TIME = timedelta(seconds=15)
 LOOK_SECONDS = 0.5
 
 
-async def collect(evidence: Evidence, agents: Sequence[AgentClient]) -> None:
-    """Fill in what only the servers know. What is still under way gets a bounded time to end."""
+async def collect(evidence: Evidence, agents: Sequence[AgentClient], settle: float) -> None:
+    """Fill in what only the servers know. What is under way gets `settle` seconds to end."""
     evidence.written = [one for agent in agents for one in agent.written]
-    until = time.monotonic() + SETTLE_SECONDS
+    until = time.monotonic() + settle
     while True:
         evidence.conversations, evidence.stored = await _stored(agents[0])
         under_way = [

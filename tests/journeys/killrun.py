@@ -85,8 +85,7 @@ class KillRun:
             for agent in self._agents:
                 agent.is_stopping = True
             self._set_pace(0)
-            await asyncio.wait_for(asyncio.gather(*work), WITHIN.total_seconds())
-            await asyncio.wait_for(self._graph.settled(), WITHIN.total_seconds())
+            await self._come_to_rest(work)
             await self._collect()
         finally:
             for task in (*work, *streams):
@@ -95,8 +94,16 @@ class KillRun:
             await self._sender.close()
         return self.evidence
 
+    async def _come_to_rest(self, work: Sequence[asyncio.Task[Any]]) -> None:
+        try:
+            async with asyncio.timeout(WITHIN.total_seconds()):
+                await asyncio.gather(*work)
+                await self._graph.settled()
+        except TimeoutError:
+            raise Inconclusive("customers, agents or provider never came to rest") from None
+
     async def _collect(self) -> None:
-        await final.collect(self.evidence, self._agents)
+        await final.collect(self.evidence, self._agents, self._wanted.settle)
         self.evidence.posts = self._log.posts
         self.evidence.calls = [
             Called(ordinal=call.ordinal, to=call.to, text=call.text) for call in self._graph.calls

@@ -94,7 +94,11 @@ async def hire(config: Path, names: Sequence[str]) -> list[Hired]:
     """Bring the store in line with the file and hire agents, with room for everything."""
     loaded = load(config)
     process = Process(loaded, Hooks(import_plugins(loaded)))
-    await process.start()
+    try:
+        await process.start()
+    except BaseException:
+        await process.close()
+        raise
     try:
         room = ProductPatch(capacity=100_000, unanswered_max=100_000)
         await process.writer.ask(SetProduct(actor=SYSTEM, product="acme", patch=room))

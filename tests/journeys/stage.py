@@ -39,6 +39,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A run to make. `points` are the kills in order: a failpoint, `held` or `outside`.
 
     `held` strikes while the provider works on some calls; every second time it never reports them.
+    `settle` bounds, in seconds, how long replies may take to come to their end afterwards.
     """
 
     database: str
@@ -48,6 +49,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     fault: str | None = None
     accepted: int = 200
     replies: int = 20
+    settle: float = 60.0
     seed: int = 1
 
 

@@ -36,6 +36,8 @@ TWELVE = (
 )
 # On SQLite both lanes are the one writer: the points of lane 2 are never passed.
 LANE2 = ("writer2.before_commit", "writer2.after_commit")
+SOON = 5.0
+"""A sown fault need not be waited for: what it breaks may never come to its end."""
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +102,13 @@ async def test_a_sown_fault_is_found(
     sqlite_url: str, tmp_path: Path, fault: str, points: tuple[str, ...], kind: str
 ) -> None:
     wanted = Wanted(
-        database=sqlite_url, folder=tmp_path, points=points, fault=fault, accepted=50, replies=5
+        database=sqlite_url,
+        folder=tmp_path,
+        points=points,
+        fault=fault,
+        accepted=50,
+        replies=5,
+        settle=SOON,
     )
     assert kind in await kinds_found(wanted)
 
@@ -109,6 +117,11 @@ async def test_two_processes_that_ignore_the_lease_are_found(
     postgres_url: str, tmp_path: Path
 ) -> None:
     wanted = Wanted(
-        database=postgres_url, folder=tmp_path, points=(), servers=2, fault="ignore_lease"
+        database=postgres_url,
+        folder=tmp_path,
+        points=(),
+        servers=2,
+        fault="ignore_lease",
+        settle=SOON,
     )
     assert "sent twice" in await kinds_found(wanted)
