@@ -43,9 +43,16 @@ class Committed(msgspec.Struct, frozen=True):
 class _Asked:
     """Units that were asked for together, and whoever waits for their outcomes."""
 
-    __slots__ = ("future", "left", "outcomes", "since", "units")
+    __slots__ = ("future", "left", "outcomes", "since", "units", "urgent")
 
-    def __init__(self, units: Sequence[Unit], future: asyncio.Future[list[Outcome]] | None) -> None:
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        future: asyncio.Future[list[Outcome]] | None,
+        *,
+        urgent: bool = True,
+    ) -> None:
+        self.urgent = urgent
         self.units = units
         self.outcomes: list[Outcome | None] = [None] * len(units)
         self.left = len(units)
@@ -132,7 +139,7 @@ class Writer:
         if not urgent and self.is_crowded():
             raise Unavailable("Too much waits to be written. Try again.")
         future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._put(_Asked(units, future), urgent=urgent)
+        self._put(_Asked(units, future, urgent=urgent))
         return await future
 
     def is_crowded(self) -> bool:
@@ -145,12 +152,12 @@ class Writer:
                 return True
         return waiting > QUEUE_BOUND
 
-    def _put(self, asked: _Asked, *, urgent: bool) -> None:
+    def _put(self, asked: _Asked) -> None:
         items = [(asked, index) for index in range(len(asked.units))]
         with self._wake:
             if self._stopping:
                 raise Unavailable("Shutting down. Try again.")
-            (self._agents if urgent else self._others).extend(items)
+            self._queue_of(asked).extend(items)
             self._wake.notify()
 
     # -- the thread --------------------------------------------------------------------------------
@@ -255,8 +262,13 @@ class Writer:
         self._finish(decided_items, decided, committed)
 
     def _put_back(self, items: list[_Item]) -> None:
+        """Return what the batch had no time for to the head of its own queue."""
         with self._wake:
-            self._agents.extendleft(reversed(items))
+            for item in reversed(items):
+                self._queue_of(item[0]).appendleft(item)
+
+    def _queue_of(self, asked: _Asked) -> deque[_Item]:
+        return self._agents if asked.urgent else self._others
 
     def _finish(self, items: list[_Item], decided: Decided, committed: Committed | None) -> None:
         outcomes = [

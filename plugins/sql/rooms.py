@@ -55,7 +55,13 @@ class SqlRooms:
         return self._only or SqlStore(self._engine, self._clock)
 
     def check(self) -> str | None:
-        """Return why this database cannot be served, None when it can."""
+        """Return why this database cannot be served, None when it can; then nothing stays open."""
+        problem = self._problem()
+        if problem is not None:
+            self._engine.dispose()
+        return problem
+
+    def _problem(self) -> str | None:
         try:
             if not is_current(self._url):
                 return "The schema is not this release's. Run: .venv/bin/frontdesk migrate"

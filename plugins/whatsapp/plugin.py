@@ -136,7 +136,9 @@ def is_signed(body: bytes, header: str, secrets: Iterable[bytes]) -> bool:
     if not _SIGNATURE.fullmatch(header):
         return False
     told = bytes.fromhex(header[7:])
-    made = (hmac.digest(secret, body, "sha256") for secret in secrets)
+    # hmac.digest would let go of the interpreter's lock for each body, and getting it back from the
+    # writer's thread cost a quarter of a webhook's CPU; new() keeps it up to 2 kB.
+    made = (hmac.new(secret, body, "sha256").digest() for secret in secrets)
     return any(hmac.compare_digest(one, told) for one in made)
 
 

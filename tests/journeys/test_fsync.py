@@ -32,7 +32,7 @@ from tests.journeys.program import Ended, Program
 REQUESTS = 200
 AT_ONCE = 16
 TRACE_SECONDS = 20.0
-STATS_SECONDS = 15.0
+STATS_SECONDS = 60.0
 _CALL = re.compile(r"^(?P<pid>\d+)\s+(?P<at>[\d.]+) (?P<rest>.*)$")
 _TOOK = re.compile(r"= 0 <(?P<took>[\d.]+)>")
 

@@ -115,7 +115,7 @@ async def test_publishing_never_waits_for_a_server_that_is_not_there(
 
 
 def test_telling_never_waits_for_the_disk(postgres_url: str) -> None:
-    """NOTIFY takes a transaction id, so its commit would be flushed: 3 of 4 ms of a hop."""
+    """NOTIFY takes a transaction id, so its commit would be flushed, and nothing needs that."""
     with psycopg.connect(conninfo_of(postgres_url)) as connection:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("off",)
 
