@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -16,6 +17,7 @@ from core.views import View
 from core.world import World
 
 log = logging.getLogger("frontdesk.writer")
+BATCH_SECONDS = 0.020
 ROUNDS = 20
 """How often one unit may ask for more keys. Three do for a message; blocking somebody whose
 conversations three policies then move has taken nine."""
@@ -34,6 +36,22 @@ class Decided(msgspec.Struct):
     outcomes: list[Outcome] = []
     events: list[Event] = []
     then: list[Unit] = []
+
+
+class Limit:
+    """The time a batch may take, from when its first unit is decided.
+
+    If waiting for another process or reading for all units counted, each of two processes would
+    write one unit a commit, and read for the others in vain.
+    """
+
+    _at = 0.0
+
+    def is_over(self) -> bool:
+        """Say whether no further unit should be decided."""
+        now = time.monotonic()
+        self._at = self._at or now + BATCH_SECONDS
+        return now > self._at
 
 
 def decide_batch(

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 import msgspec
 
-from core.batch import Decided, Outcome, decide_batch
+from core.batch import Decided, Limit, Outcome, decide_batch
 from core.errors import Faulty, StoreBusy, StoreLost, StoreRefused, Unavailable
 from core.failpoints import hit
 from core.models.people import Job
@@ -27,7 +27,6 @@ from core.world import World
 
 log = logging.getLogger("frontdesk.writer")
 BATCH_UNITS = 128
-BATCH_SECONDS = 0.020
 QUEUE_BOUND = 2_000
 QUEUE_SECONDS = 2.0
 
@@ -61,21 +60,6 @@ class _Asked:
 
 
 _Item = tuple[_Asked, int]
-
-
-class _Limit:
-    """The time a batch may take, from when its first unit is decided.
-
-    If waiting for another process or reading for all units counted, each of two processes would
-    write one unit a commit, and read for the others in vain.
-    """
-
-    _at = 0.0
-
-    def is_over(self) -> bool:
-        now = time.monotonic()
-        self._at = self._at or now + BATCH_SECONDS
-        return now > self._at
 
 
 class Writer:
@@ -244,7 +228,7 @@ class Writer:
         world.begin(begun.now, begun.stamp, fresh=self._lane != 1 or begun.version != self._version)
         self._version = -1
         units = [asked.units[index] for asked, index in items]
-        decided = decide_batch(world, self._store, units, self._policies, _Limit().is_over)
+        decided = decide_batch(world, self._store, units, self._policies, Limit().is_over)
         self._put_back(items[len(decided.outcomes) :])
         decided_items = items[: len(decided.outcomes)]
         del items[len(decided.outcomes) :]

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from core.batch import Outcome
+from core.batch import BATCH_SECONDS, Outcome
 from core.boot import Align, Declared
 from core.errors import Faulty, StoreLost, Unavailable
 from core.inbound import Accept, Accepted, KeepWebhook
@@ -31,7 +31,7 @@ from core.ports.store import Begun, Loaded, Store
 from core.testing.desks import BORN
 from core.units import Event, Unit
 from core.views import View
-from core.writer import BATCH_SECONDS, Committed, Writer
+from core.writer import Committed, Writer
 
 PRODUCT = "acme"
 INBOXES = ("shop", "desk")

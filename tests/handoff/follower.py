@@ -140,7 +140,11 @@ class Follower:
 
     async def _snapshot(self) -> None:
         cursor = await self._process.live.newest()
-        picture = await self.read()
+        while True:
+            # What he loses the right to read while he reads is gone at the next try.
+            with suppress(NotFound):
+                picture = await self.read()
+                break
         # Together or not at all: the connection may be lost in the middle of it.
         self.cursor, self.picture = cursor, picture
 
@@ -151,6 +155,11 @@ class Follower:
     def hang_up(self) -> None:
         """Lose the connection; he comes back with his cursor."""
         self._gone.set()
+
+    def raise_if_failed(self) -> None:
+        """Raise what ended him, if anything did."""
+        if self._task is not None and self._task.done():
+            self._task.result()
 
     async def end(self) -> None:
         """Leave for good."""
@@ -165,12 +174,14 @@ class Follower:
             self.connects += 1
             self._frames = asyncio.Queue()
             taking = asyncio.create_task(self._take_all(self._frames))
+            taking.add_done_callback(lambda _, gone=self._gone: gone.set())  # type: ignore[misc]
             try:
                 await self._connect()
             finally:
                 # What was on its way when the connection was lost is lost.
                 taking.cancel()
-                await asyncio.gather(taking, return_exceptions=True)
+                with suppress(asyncio.CancelledError):
+                    await taking
             if self._signed_out:
                 await self._sign_in()
 

@@ -254,6 +254,7 @@ async def _becomes_true(shelves: Shelves, follower: Follower) -> None:
 
     async def is_alike() -> bool:
         nonlocal fresh
+        follower.raise_if_failed()
         fresh = await shelves.fresh(follower, fresh)
         return not follower.picture.differences(fresh)
 
