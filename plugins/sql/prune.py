@@ -49,6 +49,9 @@ def prune(engine: sa.Engine, now: datetime) -> int:
     is_sqlite = engine.dialect.name == "sqlite"
     gone = 0
     with engine.connect() as connection:
+        # A stop may dispose of the pool while this thread is still at work: then nobody else would
+        # ever close its connection.
+        connection.detach()
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
         try:
             gone += _events(connection, now - EVENTS, lock=not is_sqlite)

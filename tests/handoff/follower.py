@@ -193,8 +193,9 @@ class Follower:
             return row is not None and not row.disabled
 
         await until(is_enabled, 600)
-        self._token = await self._process.services.logins.make_token(self.actor.agent, "again")
-        self._signed_out = False
+        with suppress(NotFound):  # disabled once more meanwhile
+            self._token = await self._process.services.logins.make_token(self.actor.agent, "again")
+            self._signed_out = False
 
     async def _connect(self) -> None:
         hello = {"token": self._token, "after": self.cursor}
